@@ -99,16 +99,22 @@ static __always_inline int addressed(struct bpf_sock_addr *ctx, __u32 flags)
 	return 1;
 }
 
+/* Connecting makes a client of TCP only: a UDP server may connect to whom it answers. */
+static __always_inline __u32 connects_as(const struct bpf_sock_addr *ctx)
+{
+	return ctx->type == FT_SOCK_STREAM ? FT_FLOW_CLIENT : 0;
+}
+
 SEC("cgroup/connect4")
 int flowtop_connect4(struct bpf_sock_addr *ctx)
 {
-	return addressed(ctx, FT_FLOW_CLIENT);
+	return addressed(ctx, connects_as(ctx));
 }
 
 SEC("cgroup/connect6")
 int flowtop_connect6(struct bpf_sock_addr *ctx)
 {
-	return addressed(ctx, FT_FLOW_CLIENT);
+	return addressed(ctx, connects_as(ctx));
 }
 
 /* These two run for every sendto() with an address, on connected sockets too. */
