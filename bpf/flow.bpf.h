@@ -126,18 +126,17 @@ struct {
 	__type(value, __u64);
 } depth SEC(".maps");
 
-static __always_inline void record_transfer(struct ft_transfer *t, enum ft_direction direction)
+/* Not inline: the probes come here from several places, and each copy would be verified anew. */
+static __noinline void record_transfer(struct ft_transfer *t, enum ft_direction direction)
 {
+	__u64 *level = 0;
 	__u32 zero = 0;
-	__u64 *level;
 
-	if (!config.widen) {
-		count_transfer(t, direction);
-		return;
+	if (config.widen) {
+		level = bpf_map_lookup_elem(&depth, &zero);
+		if (level && (*level)++)
+			count_event(FT_EVENT_NESTED);
 	}
-	level = bpf_map_lookup_elem(&depth, &zero);
-	if (level && (*level)++)
-		count_event(FT_EVENT_NESTED);
 	count_transfer(t, direction);
 	if (level)
 		(*level)--;

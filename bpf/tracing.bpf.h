@@ -386,12 +386,21 @@ int flowtop_settle(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
+/*
+ * Pointers to packet bytes as plain numbers, to calculate with: since 6.17 a typed read makes
+ * memory of them, and the verifier then allows little.
+ */
+static __always_inline unsigned char *packet_head(struct sk_buff *skb)
+{
+	return BPF_CORE_READ(skb, head);
+}
+
 /* Addresses and ports from a UDP packet's headers, wherever its data pointer stands. */
 static __always_inline bool key_from_skb(struct sk_buff *skb, struct ft_key *key, bool egress)
 {
 	__u8 *source = egress ? key->local_addr : key->remote_addr;
 	__u8 *dest = egress ? key->remote_addr : key->local_addr;
-	unsigned char *head = FIELD(skb, head);
+	unsigned char *head = packet_head(skb);
 	unsigned char *network = head + FIELD(skb, network_header);
 	struct ft_ports ports;
 	__u8 version;
@@ -425,7 +434,7 @@ static __always_inline __u32 datagrams(struct sk_buff *skb)
 	struct skb_shared_info *info;
 	__u32 segs;
 
-	info = (struct skb_shared_info *)(FIELD(skb, head) + FIELD(skb, end));
+	info = (struct skb_shared_info *)(packet_head(skb) + FIELD(skb, end));
 	segs = BPF_CORE_READ(info, gso_segs);
 	return segs ? segs : 1;
 }
@@ -463,8 +472,8 @@ static __always_inline void udp_sent(struct sk_buff *skb)
 
 	if (!sk || FIELD(sk, sk_protocol) != FT_IPPROTO_UDP || FIELD(sk, sk_type) != FT_SOCK_DGRAM)
 		return;
-	data = FIELD(skb, data);
-	header = FIELD(skb, head) + FIELD(skb, transport_header) + 8 - data;
+	data = BPF_CORE_READ(skb, data);
+	header = packet_head(skb) + FIELD(skb, transport_header) + 8 - data;
 	udp_count(sk, skb, FIELD(skb, len) - header, FT_EGRESS);
 }
 

@@ -65,7 +65,7 @@ static bool whole_number(const oconfig_value_t *value, double *number)
 
 		errno = 0;
 		parsed = strtoll(value->value.string, &end, 10);
-		if (errno || end == value->value.string || *end)
+		if (errno || *end)
 			return false;
 		*number = (double)parsed;
 	} else {
@@ -258,12 +258,14 @@ static void parse_option(struct plugin_settings *settings, const oconfig_item_t 
 	if (is_filter_option(item->key)) {
 		char what[192];
 
-		snprintf(what, sizeof(what), "%.128s outside of the block is not allowed", item->key);
+		snprintf(what, sizeof(what), "%.128s outside of the block is not allowed",
+			 item->key);
 		refuse_filter(settings, what, "write it between " FILTER_BLOCK " and </Filter>");
 		return;
 	}
 	plugin_log(LOG_ERR,
-		   "flowtop plugin: " PLUGIN_BLOCK ": unknown option %.128s%s%s: allowed are Probe, "
+		   "flowtop plugin: " PLUGIN_BLOCK
+		   ": unknown option %.128s%s%s: allowed are Probe, "
 		   "MaxFlows, Top and a " FILTER_BLOCK " block. The line is ignored.",
 		   item->key, item->values_num ? " " : "",
 		   item->values_num ? shown(text, &item->values[0]) : "");

@@ -22,9 +22,9 @@
 
 struct plugin_settings {
 	struct ft_settings engine;
-	size_t top;	/* flows dispatched per direction, 1 to PLUGIN_TOP_LIMIT */
+	size_t top;	 /* flows dispatched per direction, 1 to PLUGIN_TOP_LIMIT */
 	bool has_filter; /* a <Filter> block was seen */
-	bool refused;	/* a <Filter> block is wrong: do not measure */
+	bool refused;	 /* a <Filter> block is wrong: do not measure */
 };
 
 /* The defaults: what a plain LoadPlugin line gives. */

@@ -45,7 +45,7 @@ static bool trouble_is_over(const struct trouble *trouble, cdtime_t now)
 static int config_callback(oconfig_item_t *block)
 {
 	plugin_settings_parse(&self.settings, block);
-	/* Anything but 0 would keep the whole daemon from starting; init deals with what is wrong. */
+	/* Anything but 0 would keep the whole daemon from starting; init deals with the rest. */
 	return 0;
 }
 

@@ -136,7 +136,7 @@ fold() {
 		not_ok "$1: ended without a plan, with status $3"
 	elif [ "$fold_plan" -ne "$fold_seen" ]; then
 		not_ok "$1: planned $fold_plan tests, ran $fold_seen; status $3"
-	elif [ "$3" -ne 0 ] && [ "$tap_failed" -eq "$fold_before" ]; then
+	elif [ "$3" != 0 ] && [ "$tap_failed" -eq "$fold_before" ]; then
 		not_ok "$1: no test failed, but its status is $3"
 	fi
 	return 0

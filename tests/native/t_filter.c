@@ -88,8 +88,9 @@ static void ports(void)
 	snprintf(port, sizeof(port), "%u", key_of(t.tcp.b, IPPROTO_TCP).local_port);
 	expect(open_with("LocalPort", port), &t, 200, 1000, "LocalPort of the server");
 	expect(open_with("RemotePort", port), &t, 1000, 200, "RemotePort of the server");
-	snprintf(port, sizeof(port), "%u-65535", key_of(t.udp.b, IPPROTO_UDP).local_port);
-	diag("UDP to port %s", port);
+	snprintf(port, sizeof(port), "%u-%u", key_of(t.udp.b, IPPROTO_UDP).local_port,
+		 key_of(t.udp.b, IPPROTO_UDP).local_port);
+	expect(open_with("RemotePort", port), &t, 30, 0, "RemotePort range");
 	close_pair(t.tcp);
 	close_pair(t.udp);
 }

@@ -133,7 +133,8 @@ int main(int argc, char **argv)
 	ok(!ledger.unattributed[FT_EGRESS].bytes && !ledger.full, "nothing is unattributed");
 	diag("%llu turns; one program on top of another: %llu times",
 	     (unsigned long long)ledger.turns, (unsigned long long)ledger.event[FT_EVENT_NESTED]);
-	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
+	/* Tracing programs do not nest: the kernel skips the inner one, and counts it as lost. */
+	if (sysconf(_SC_NPROCESSORS_ONLN) > 1 && flowtop_probe(handle) == FT_PROBE_CGROUP)
 		ok(ledger.event[FT_EVENT_NESTED] > 0, "it did happen");
 	flowtop_close(handle);
 	ledger_free(&ledger);

@@ -2,8 +2,8 @@
 # shellcheck shell=bash disable=SC2034
 #
 # Sourced by the tests of this folder: a collectd of our own, in the foreground, in a folder of its
-# own, with the plugin from $BUILD, the csv writer at one second and its log in a file. Nothing of the
-# system's collectd is used but the binary, its plugins and its types.
+# own, with the plugin from $BUILD, the csv writer at one second and its log in a file. Nothing of
+# the system's collectd is used but the binary, its plugins and its types.
 #
 #	daemon_prepare		makes $DAEMON_DIR; to be called once
 #	daemon_conf TEXT	a new configuration, TEXT being what stands in <Plugin flowtop>;
@@ -26,8 +26,7 @@ DAEMON_STATUS=
 
 daemon_prepare() {
 	DAEMON_DIR=$(mktemp -d "${TMPDIR:-/tmp}/flowtop-test.XXXXXX") || exit 1
-	trap daemon_clean EXIT
-	trap 'exit 1' INT TERM HUP
+	cleanup daemon_clean
 	mkdir "$DAEMON_DIR/plugins" || exit 1
 	# collectd refuses a module that is a symbolic link.
 	cp "$COLLECTD_PLUGINS/csv.so" "$BUILD/.libs/flowtop.so" "$DAEMON_DIR/plugins/" || exit 1
@@ -38,7 +37,7 @@ daemon_clean() {
 		kill -KILL "$DAEMON_PID" 2>/dev/null
 		wait "$DAEMON_PID" 2>/dev/null
 	fi
-	[ -z "$DAEMON_DIR" ] || rm -rf "$DAEMON_DIR"
+	rm -rf "$DAEMON_DIR"
 }
 
 # The part of the configuration that all tests share.

@@ -88,8 +88,8 @@ example() {
 example "as it is" <"$SRC/conf/flowtop.conf"
 # Prose begins with "# ", what can be switched on with "#" alone.
 sed 's/^\([[:space:]]*\)#\([^[:space:]]\|\t\)/\1\2/' "$SRC/conf/flowtop.conf" >"$DAEMON_DIR/all"
-is "$(grep -Ec '^[[:space:]]*(Probe|MaxFlows|Top|<Filter>|Pid|Tid|Process|Protocol|LocalPort|RemotePort|Loopback)' \
-	"$DAEMON_DIR/all")" 11 "conf/flowtop.conf shows each option"
+every='Probe|MaxFlows|Top|<Filter>|Pid|Tid|Process|Protocol|LocalPort|RemotePort|Loopback'
+is "$(grep -Ec "^[[:space:]]*($every)" "$DAEMON_DIR/all")" 11 "conf/flowtop.conf shows each option"
 example "all of it" <"$DAEMON_DIR/all"
 
 done_testing

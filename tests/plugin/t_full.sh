@@ -37,7 +37,8 @@ daemon_stop
 is "$(csv_sum $EGRESS-total)" "$sent" "total is exact, to the byte"
 unattributed=$(csv_sum flowtop-health/bytes-unattributed-egress)
 isnt "$unattributed" 0 "unattributed bytes are reported: $unattributed of $sent"
-records=$(csv_rows flowtop-health/count-records | awk -F, '$2 > most { most = $2 } END { print most + 0 }')
+records=$(csv_rows flowtop-health/count-records |
+	awk -F, '$2 > most { most = $2 } END { print most + 0 }')
 is "$records" 64 "the table was full"
 is "$(daemon_log 'flowtop plugin: MaxFlows 64 is too small')" 1 \
 	"one warning names MaxFlows, in several full intervals"

@@ -7,8 +7,6 @@
 need_root
 daemon_prepare
 
-TRAFFIC_PID=
-
 # Packets without end, to nobody: it is enough that they are sent.
 traffic() {
 	while :; do
@@ -16,11 +14,6 @@ traffic() {
 			echo "some bytes" >"/dev/udp/127.0.0.1/$port"
 		done
 	done
-}
-
-lifecycle_clean() {
-	[ -z "$TRAFFIC_PID" ] || kill "$TRAFFIC_PID" 2>/dev/null
-	daemon_clean
 }
 
 # started NAME: the daemon measures, and holds programs and links; they are in $DAEMON_DIR/held.
@@ -47,10 +40,9 @@ ended() {
 	is "$(bpf_left <"$DAEMON_DIR/held")" "" "$1: no program, link or map is left"
 }
 
-trap lifecycle_clean EXIT
 daemon_conf ''
 traffic 2>/dev/null &
-TRAFFIC_PID=$!
+cleanup kill $!
 
 started "first start"
 kill -KILL "$DAEMON_PID"

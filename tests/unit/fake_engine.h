@@ -12,7 +12,7 @@ struct fake_engine {
 	/* What the engine is to do. */
 	int open_error;
 	int turn_error;
-	struct ft_report report; /* handed out by open; chosen is the probe that opens */
+	struct ft_report report;     /* handed out by open; chosen is the probe that opens */
 	struct ft_interval interval; /* handed out by turn; number counts up by itself */
 	struct ft_record record[FAKE_RECORDS];
 

@@ -70,7 +70,7 @@ size_t mock_logged(int severity, const char *text, const char *and_text, const c
 /* The value of that identity, or NULL; fails the test when there are two. */
 const struct mock_value *mock_value(const char *name);
 
-/* A meta data entry, failing the test when it is not there. The string lives until mock_forget(). */
+/* A meta data entry; fails the test when it is not there. A string lives until mock_forget(). */
 uint64_t mock_meta_number(const struct mock_value *value, const char *key);
 const char *mock_meta_string(const struct mock_value *value, const char *key);
 bool mock_meta_has(const struct mock_value *value, const char *key);

@@ -205,7 +205,7 @@ WARNS(top_text, "Top \"ten\"\n", "Top \"ten\" is not allowed", TOP_RANGE, "Top s
 WARNS(top_half_text, "Top \"10x\"\n", "Top \"10x\" is not allowed", TOP_RANGE, "Top stays 10")
 WARNS(top_empty_text, "Top \"\"\n", "Top \"\" is not allowed", TOP_RANGE, "Top stays 10")
 WARNS(top_boolean, "Top true\n", "Top true is not allowed", TOP_RANGE, "Top stays 10")
-WARNS(top_control, "Top \"1\t\"\n", "Top \"1?\" is not allowed", TOP_RANGE, "Top stays 10")
+WARNS(top_control, "Top \"1\t\x7f\"\n", "Top \"1??\" is not allowed", TOP_RANGE, "Top stays 10")
 WARNS(top_none, "Top\n", "Top takes exactly one value", "a whole number from 1 to 1000", "ignored")
 WARNS(top_two, "Top 1 2\n", "Top takes exactly one value", "from 1 to 1000", "ignored")
 WARNS(top_block, "<Top 5>\nPid 1\n</Top>\n", "is no block", "from 1 to 1000", "ignored")
@@ -247,7 +247,7 @@ static void long_values_are_cut_in_messages(void **state)
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "Probe \"", 7);
 	memcpy(text + sizeof(text) - 3, "\"\n", 3);
-	assert_defaults(warned(text, "Probe \"xxx", PROBES, "stays \"auto\""));
+	assert_defaults(warned(text, "xxx\" is not allowed", PROBES, "stays \"auto\""));
 }
 
 #define REFUSES(test, text, what, allowed)                                                         \

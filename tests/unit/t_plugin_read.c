@@ -356,7 +356,8 @@ static void refused_turn(void **state)
 	fake.turn_error = -ENOMEM;
 	next_read();
 	assert_int_equal(mock.values, 0);
-	assert_int_equal(mock_logged(LOG_ERR, "cannot end the interval", strerror(ENOMEM), NULL), 1);
+	assert_int_equal(mock_logged(LOG_ERR, "cannot end the interval", strerror(ENOMEM), NULL),
+			 1);
 	for (int i = 0; i < 1000; i++) {
 		next_read();
 		assert_int_equal(mock.values, 0);
@@ -424,7 +425,8 @@ static void init_without_reasons_and_with_notice(void **state)
 	assert_int_equal(mock.init(), 0);
 	assert_int_equal(mock.lines, 2);
 	assert_string_equal(mock.line[0].text, "flowtop plugin: probe cgroup");
-	assert_int_equal(mock_logged(LOG_NOTICE, "flowtop plugin: owners are not known", NULL, NULL),
+	assert_int_equal(mock_logged(LOG_NOTICE, "flowtop plugin: owners are not known", NULL,
+				     NULL),
 			 1);
 }
 
@@ -432,10 +434,11 @@ static void init_without_reasons_and_with_notice(void **state)
 static void init_with_the_longest_reasons(void **state)
 {
 	(void)state;
-	for (int probe = 0; probe < FT_PROBES; probe++)
-		memset(fake.report.why_not[probe], 'y', sizeof(fake.report.why_not[probe]) - 1);
+	memset(fake.report.why_not[FT_PROBE_FENTRY], 'f', sizeof(fake.report.why_not[0]) - 1);
+	memset(fake.report.why_not[FT_PROBE_KPROBE], 'k', sizeof(fake.report.why_not[0]) - 1);
 	assert_int_equal(mock.init(), 0);
 	assert_int_equal(mock.lines, 1);
+	assert_int_equal(mock_logged(LOG_INFO, "(fentry: ffff", "; kprobe: kkkk", "k)"), 1);
 }
 
 static void failed_init(void **state)
@@ -447,8 +450,9 @@ static void failed_init(void **state)
 	assert_int_equal(mock.init(), -1);
 	assert_int_equal(mock.lines, 1);
 	assert_int_equal(mock.line[0].severity, LOG_ERR);
-	assert_string_equal(mock.line[0].text, "flowtop plugin: cannot open probe cgroup: CAP_BPF is "
-					       "missing; run as root");
+	assert_string_equal(mock.line[0].text,
+			    "flowtop plugin: cannot open probe cgroup: CAP_BPF is "
+			    "missing; run as root");
 	/* The daemon has unregistered the read; were it called, it would do no harm. */
 	assert_int_equal(mock.read(), -1);
 	assert_int_equal(mock.values, 0);
