@@ -22,11 +22,11 @@ char _license[] SEC("license") = "Dual MIT/GPL";
 
 /* A packet, as far as its headers are needed. */
 struct packet {
-	__u32 payload;	/* bytes */
-	__u8 protocol;	/* IPPROTO_TCP or IPPROTO_UDP */
-	bool ipv4;	/* the packet's own version, whatever the socket's family */
-	__u16 source;	/* host order */
-	__u16 dest;	/* host order */
+	__u32 payload;	 /* bytes */
+	__u8 protocol;	 /* IPPROTO_TCP or IPPROTO_UDP */
+	bool ipv4;	 /* the packet's own version, whatever the socket's family */
+	__u16 source;	 /* host order */
+	__u16 dest;	 /* host order */
 	__u32 addresses; /* offset of the source address; the destination's follows it */
 };
 

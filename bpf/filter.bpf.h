@@ -69,11 +69,9 @@ static __always_inline bool filter_flow(const struct ft_key *key, __u32 flags)
 /* True: the process lets it pass. An unknown one (pid 0) is never the one asked for. */
 static __always_inline bool filter_owner(const struct ft_owner *owner)
 {
-	if (config.filter.pids &&
-	    !number_listed(config.filter.pid, config.filter.pids, owner->pid))
+	if (config.filter.pids && !number_listed(config.filter.pid, config.filter.pids, owner->pid))
 		return false;
-	if (config.filter.tids &&
-	    !number_listed(config.filter.tid, config.filter.tids, owner->tid))
+	if (config.filter.tids && !number_listed(config.filter.tid, config.filter.tids, owner->tid))
 		return false;
 	if (config.filter.comms && !comm_listed(owner->comm))
 		return false;

@@ -166,8 +166,9 @@ enum {
 	FT_IFF_LOOPBACK = 1 << 3,
 	FT_S_IFMT = 0170000,
 	FT_S_IFSOCK = 0140000,
-	FT_SOCK_DEAD = 0, /* bit of sk_flags, set by sock_orphan(): no application has it any more */
-	FT_SOCK_DONE = 1, /* bit of sk_flags, set by tcp_fin(): enum sock_flags, 5.10 to 7.2 */
+	/* Bits of sk_flags: enum sock_flags, the same from 5.10 to 7.2. */
+	FT_SOCK_DEAD = 0,	 /* set by sock_orphan(): no application has it any more */
+	FT_SOCK_DONE = 1,	 /* set by tcp_fin() */
 	FT_LOOPBACK_IFINDEX = 1, /* lo is the first device of every network namespace */
 };
 

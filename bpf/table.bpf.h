@@ -63,12 +63,13 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__array(values, struct {
-		__uint(type, BPF_MAP_TYPE_ARRAY);
-		__uint(max_entries, 1);
-		__type(key, __u32);
-		__type(value, __u32);
-	});
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(max_entries, 1);
+			__type(key, __u32);
+			__type(value, __u32);
+		});
 } grace SEC(".maps");
 
 #ifdef FLOWTOP_LEGACY
@@ -151,10 +152,10 @@ static __always_inline __u32 claim_slot(__u32 epoch)
  * The index's words: {epoch:24, tag:16, slot:24}. The epoch's lower 24 bits are enough: a word that
  * is 2^24 flips old still has to point to a record with the right tuple.
  */
-#define INDEX_EPOCH(epoch) ((__u64)((epoch) & 0xffffff) << 40)
+#define INDEX_EPOCH(epoch) ((__u64)((epoch)&0xffffff) << 40)
 #define INDEX_TAG(hash) ((((hash) >> 48) & 0xffff) << 24)
 #define INDEX_MATCH (~0xffffffULL)
-#define INDEX_SLOT(word) ((__u32)((word) & 0xffffff))
+#define INDEX_SLOT(word) ((__u32)((word)&0xffffff))
 
 static __always_inline __u64 key_hash(const struct ft_key *key)
 {

@@ -47,7 +47,7 @@ static __always_inline void owner_complete(struct ft_owner *owner)
  * evicted. It goes when the socket goes.
  */
 struct ft_stream {
-	__u64 word; /* {epoch:32, slot:32} */
+	__u64 word;	/* {epoch:32, slot:32} */
 	__u32 written;	/* write_seq up to which we have counted, FIN left out */
 	__u32 consumed; /* copied_seq up to which we have counted, FIN left out */
 	__u32 segs_out;
@@ -244,9 +244,8 @@ static __always_inline bool is_loopback_route(const struct dst_entry *dst)
 }
 
 static __always_inline void stream_count(struct sock *sk, const struct tcp_view *view,
-					 struct ft_stream *stream, struct ft_owner *owner, 
-					 __u64 bytes, __u64 packets,
-					 enum ft_direction direction)
+					 struct ft_stream *stream, struct ft_owner *owner,
+					 __u64 bytes, __u64 packets, enum ft_direction direction)
 {
 	struct ft_transfer t = {
 		.owner = owner,

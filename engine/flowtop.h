@@ -51,10 +51,10 @@ struct ft_settings {
  * succeeds or fails; every string is NUL terminated and free of control characters.
  */
 struct ft_report {
-	enum ft_probe chosen;	   /* FT_PROBE_AUTO when none could be opened */
+	enum ft_probe chosen;	      /* FT_PROBE_AUTO when none could be opened */
 	char why_not[FT_PROBES][512]; /* by probe: reason and cure when tried or ruled out; else "" */
-	char error[1024];	   /* when opening failed: what, why and the cure */
-	char notice[512];	   /* when it succeeded with something missing; else "" */
+	char error[1024];	      /* when opening failed: what, why and the cure */
+	char notice[512];	      /* when it succeeded with something missing; else "" */
 };
 
 /* One interval: from the flip before this turn's to this turn's. */

@@ -18,7 +18,7 @@ struct ft_fold {
 	uint64_t seed; /* tuples come from strangers: nobody may aim at one cell */
 	struct ft_talker *talkers;
 	size_t count, room;
-	uint32_t *index; /* 1 + number of a talker; 0: free */
+	uint32_t *index;   /* 1 + number of a talker; 0: free */
 	size_t index_room; /* a power of two */
 	size_t mask;	   /* of the part in use in this interval */
 	struct ft_counters total[FT_DIRECTIONS];

@@ -29,7 +29,7 @@ struct ft_ephemeral_range {
 };
 
 struct ft_talker {
-	struct ft_key key;    /* folded: a port that was folded away is 0, and so is netns */
+	struct ft_key key;     /* folded: a port that was folded away is 0, and so is netns */
 	struct ft_owner owner; /* of the record with most bytes (both directions together) */
 	struct ft_key example; /* the exact 5-tuple of that record */
 	struct ft_counters count[FT_DIRECTIONS];

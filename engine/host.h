@@ -13,14 +13,14 @@
 #include "../include/abi.h"
 
 struct ft_host {
-	bool btf;	   /* /sys/kernel/btf/vmlinux can be read */
-	bool lockdown;	   /* lockdown=confidentiality: tracing programs are refused */
-	bool kprobes;	   /* the kernel has kprobes (tracefs or the perf PMU shows them) */
-	bool cap_bpf;	   /* CAP_BPF or CAP_SYS_ADMIN is effective */
-	bool cap_perfmon;  /* CAP_PERFMON or CAP_SYS_ADMIN */
+	bool btf;	    /* /sys/kernel/btf/vmlinux can be read */
+	bool lockdown;	    /* lockdown=confidentiality: tracing programs are refused */
+	bool kprobes;	    /* the kernel has kprobes (tracefs or the perf PMU shows them) */
+	bool cap_bpf;	    /* CAP_BPF or CAP_SYS_ADMIN is effective */
+	bool cap_perfmon;   /* CAP_PERFMON or CAP_SYS_ADMIN */
 	bool cap_net_admin; /* CAP_NET_ADMIN */
-	char cgroup2[256]; /* where cgroup v2 is mounted (hybrid hierarchies too), or "" */
-	char release[65];  /* uname's */
+	char cgroup2[256];  /* where cgroup v2 is mounted (hybrid hierarchies too), or "" */
+	char release[65];   /* uname's */
 };
 
 /* ft_host_look - fill in @host; what cannot be found out counts as not there. */

@@ -258,8 +258,7 @@ static int attach(struct ft_loader *loader, const struct ft_host *host,
 }
 
 static int load(struct ft_loader *loader, const struct ft_settings *settings,
-		const struct ft_host *host, struct ft_table *table,
-		struct ft_why_capture *capture)
+		const struct ft_host *host, struct ft_table *table, struct ft_why_capture *capture)
 {
 	const void *bytes;
 	size_t size;

@@ -18,7 +18,10 @@ static bool can_fetch_add(void)
 		/* r1 = 1 */
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 1, .imm = 1 },
 		/* r1 = atomic_fetch_add((u64 *)(r10 - 8), r1) */
-		{ .code = BPF_STX | 0xc0 | BPF_DW, .dst_reg = 10, .src_reg = 1, .off = -8,
+		{ .code = BPF_STX | 0xc0 | BPF_DW,
+		  .dst_reg = 10,
+		  .src_reg = 1,
+		  .off = -8,
 		  .imm = BPF_ADD | 1 },
 		/* return 0 */
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0 },

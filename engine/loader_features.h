@@ -11,12 +11,12 @@
 #include <stdint.h>
 
 struct ft_features {
-	bool fetch_add;	   /* atomics that return a value (5.12) */
-	bool skb_cookie;   /* bpf_get_netns_cookie in cgroup_skb */
-	bool sock_cookie;  /* ... in cgroup/sock */
-	bool current_sock; /* current pid, command and cgroup in cgroup/sock */
-	bool current_addr; /* ... in cgroup/sock_addr */
-	bool missed;	   /* program runs that kprobes miss are counted (6.7) */
+	bool fetch_add;	      /* atomics that return a value (5.12) */
+	bool skb_cookie;      /* bpf_get_netns_cookie in cgroup_skb */
+	bool sock_cookie;     /* ... in cgroup/sock */
+	bool current_sock;    /* current pid, command and cgroup in cgroup/sock */
+	bool current_addr;    /* ... in cgroup/sock_addr */
+	bool missed;	      /* program runs that kprobes miss are counted (6.7) */
 	uint32_t task_leader; /* byte offset of task_struct.group_leader; 0: not usable */
 	uint32_t task_comm;   /* ... of comm */
 };

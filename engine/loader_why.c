@@ -13,7 +13,8 @@
 static _Thread_local struct ft_why_capture *active;
 
 /* Only the first warning is kept: it names the step, those after it are its consequences. */
-static int keep(enum libbpf_print_level level, const char *format, va_list args)
+static int __attribute__((format(printf, 2, 0)))
+keep(enum libbpf_print_level level, const char *format, va_list args)
 {
 	if (active && level == LIBBPF_WARN && !active->text[0])
 		vsnprintf(active->text, sizeof(active->text), format, args);
@@ -73,7 +74,8 @@ void ft_why_explain(const struct ft_why_capture *capture, enum ft_probe probe,
 		return;
 	}
 	if (err == -ENOMEM) {
-		snprintf(why, size, "the kernel has no memory for the tables; set a lower MaxFlows");
+		snprintf(why, size,
+			 "the kernel has no memory for the tables; set a lower MaxFlows");
 		return;
 	}
 	if (probe == FT_PROBE_FENTRY && (err == -ENOTSUP || err == -EBUSY || err == -ENODEV)) {

@@ -15,7 +15,7 @@
 #include "host.h"
 
 struct ft_why_capture {
-	char text[1024]; /* the first message that says what failed */
+	char text[1024];	    /* the first message that says what failed */
 	libbpf_print_fn_t previous; /* whoever else in this process prints for libbpf */
 };
 

@@ -15,7 +15,7 @@
 struct ft_table {
 	struct ft_control *control;
 	struct ft_record *records; /* 2 * slots, the even epochs' half first */
-	uint32_t slots; /* records in each half, the unattributed one included */
+	uint32_t slots;		   /* records in each half, the unattributed one included */
 
 	/*
 	 * Wait until every program that was running has ended. Returns 0 or a negative errno; then
@@ -30,10 +30,10 @@ struct ft_table {
 	void *context;
 
 	/* The turn's own state. */
-	bool flipped;		   /* the flip was done, its wait not yet */
-	bool quiet;		   /* the half that is not active has records to be emptied */
-	uint64_t flip_ns;	   /* CLOCK_MONOTONIC of the last flip */
-	uint64_t interval_ns;	   /* between the last two */
+	bool flipped;			/* the flip was done, its wait not yet */
+	bool quiet;			/* the half that is not active has records to be emptied */
+	uint64_t flip_ns;		/* CLOCK_MONOTONIC of the last flip */
+	uint64_t interval_ns;		/* between the last two */
 	uint64_t event[FT_EVENT_COUNT]; /* as they stood at the last turn */
 };
 

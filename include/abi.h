@@ -93,13 +93,13 @@ _Static_assert(sizeof(struct ft_record) == 128, "ft_record is two cache lines");
 
 /* What went wrong on the slow path, counted since the probe was opened; see control. */
 enum ft_event {
-	FT_EVENT_TABLE_FULL,	/* a transfer found no free record */
-	FT_EVENT_INDEX_FULL,	/* a flow found no cell in the index: its bytes are unattributed */
-	FT_EVENT_NO_STORAGE,	/* the kernel refused socket storage: the transfer went by tuple */
-	FT_EVENT_NO_STATE,	/* a TCP socket without room for its sequence state: not counted */
-	FT_EVENT_MALFORMED,	/* headers that do not parse: not counted */
-	FT_EVENT_NESTED,	/* tests only (widen): a program ran on top of another on one CPU */
-	FT_EVENT_COUNT = 8,	/* room to grow without changing the layout */
+	FT_EVENT_TABLE_FULL, /* a transfer found no free record */
+	FT_EVENT_INDEX_FULL, /* a flow found no cell in the index: its bytes are unattributed */
+	FT_EVENT_NO_STORAGE, /* the kernel refused socket storage: the transfer went by tuple */
+	FT_EVENT_NO_STATE,   /* a TCP socket without room for its sequence state: not counted */
+	FT_EVENT_MALFORMED,  /* headers that do not parse: not counted */
+	FT_EVENT_NESTED,     /* tests only (widen): a program ran on top of another on one CPU */
+	FT_EVENT_COUNT = 8,  /* room to grow without changing the layout */
 };
 
 /*
@@ -170,11 +170,11 @@ struct ft_filter {
 
 /* What the programs are told once, before they are loaded (their read-only data). */
 struct ft_config {
-	__u32 slots;	   /* records in each half of the table: max_flows and the unattributed one */
-	__u32 index_mask;  /* buckets in the index - 1; a power of two less one */
-	__u64 seed;	   /* of the tuple's hash, random per start: nobody can aim at a bucket */
-	__u32 widen;	   /* tests only: turns of an idle loop inside the race windows, at most 64 */
-	__u8 skb_cookie;   /* the kernel has bpf_get_netns_cookie for cgroup_skb (6.15) */
+	__u32 slots; /* records in each half of the table: max_flows and the unattributed one */
+	__u32 index_mask; /* buckets in the index - 1; a power of two less one */
+	__u64 seed;	  /* of the tuple's hash, random per start: nobody can aim at a bucket */
+	__u32 widen;	 /* tests only: turns of an idle loop inside the race windows, at most 64 */
+	__u8 skb_cookie; /* the kernel has bpf_get_netns_cookie for cgroup_skb (6.15) */
 	__u8 sock_cookie;  /* ... and for cgroup/sock_create (5.7) */
 	__u8 current_sock; /* current pid and command are known in cgroup/sock_create */
 	__u8 current_addr; /* ... and in cgroup/connect and sendmsg */

@@ -72,7 +72,7 @@ struct pair {
 	int a, b; /* connected with each other; a connected, b was accepted (TCP) */
 };
 struct pair tcp_pair(int family, bool mapped);
-int udp_socket(int family, bool mapped); /* bound to loopback and a free port */
+int udp_socket(int family, bool mapped);       /* bound to loopback and a free port */
 struct pair udp_pair(int family, bool mapped); /* both connected */
 void udp_connect(int fd, int peer);
 void close_pair(struct pair pair);

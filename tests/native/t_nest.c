@@ -113,8 +113,8 @@ int main(int argc, char **argv)
 	for (int n = 0; n < 2; n++) {
 		for (int i = 0; i < SOURCES; i++) {
 			for (int k = 0; k < PORTS; k++) {
-				struct ft_key key = key_between(senders[n].source[i], peers[k],
-								IPPROTO_UDP);
+				struct ft_key key =
+					key_between(senders[n].source[i], peers[k], IPPROTO_UDP);
 				const struct entry *entry = ledger_find(&ledger, &key);
 				uint64_t counted = entry ? entry->count[FT_EGRESS].bytes : 0;
 

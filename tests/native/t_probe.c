@@ -252,7 +252,9 @@ int main(int argc, char **argv)
 	ok(!ledger.unattributed[FT_EGRESS].bytes && !ledger.unattributed[FT_INGRESS].bytes,
 	   "nothing is unattributed");
 	diag("probe %s, lost: %s", ft_probe_name(flowtop_probe(handle)),
-	     !ledger.lost_known ? "unknown" : ledger.lost ? "some" : "0");
+	     !ledger.lost_known ? "unknown" :
+	     ledger.lost	? "some" :
+				  "0");
 	close_pair(older);
 	flowtop_close(handle);
 	ledger_free(&ledger);

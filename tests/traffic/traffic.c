@@ -130,8 +130,7 @@ static uint16_t own_port(int fd)
 
 	if (getsockname(fd, &address.any, &length))
 		die("getsockname");
-	return ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port :
-							address.v6.sin6_port);
+	return ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
 }
 
 static struct flow flow_open(const struct host *a, const struct host *b, bool tcp, int family,
@@ -261,8 +260,7 @@ int main(int argc, char **argv)
 		bool tcp = mixed && i % 4 < 2;
 		uint16_t base = tcp ? TCP_PORT : UDP_PORT;
 
-		flows[i] = flow_open(&a, &b, tcp, i % 2 ? AF_INET6 : AF_INET,
-				     (uint16_t)(base + i));
+		flows[i] = flow_open(&a, &b, tcp, i % 2 ? AF_INET6 : AF_INET, (uint16_t)(base + i));
 	}
 	for (size_t round = 0; round < rounds; round++) {
 		for (size_t i = 0; i < count; i++) {

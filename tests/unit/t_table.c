@@ -23,8 +23,8 @@ struct kernel {
 	struct ft_record records[2 * SLOTS];
 	int grace_error, refill_error;
 	int graces, refills;
-	uint32_t refilled[2];	   /* slots given back, by half */
-	uint32_t late_slot;	   /* a program that saw the old epoch still writes, in the wait */
+	uint32_t refilled[2]; /* slots given back, by half */
+	uint32_t late_slot;   /* a program that saw the old epoch still writes, in the wait */
 };
 
 static int grace(void *context)

@@ -19,6 +19,10 @@ commands=(
 	'"$BUILD/tests/native/t_probe" fentry'
 	'"$BUILD/tests/native/t_probe" kprobe'
 	'"$BUILD/tests/native/t_probe" cgroup'
+	'"$BUILD/tests/native/t_tuple" fentry'
+	'"$BUILD/tests/native/t_tuple" kprobe'
+	'"$BUILD/tests/native/t_flip" fentry 3'
+	'"$BUILD/tests/native/t_flip" kprobe 3'
 )
 [ $# -eq 0 ] || commands=("$@")
 
