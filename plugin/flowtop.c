@@ -134,9 +134,10 @@ static void watch_table(const struct ft_interval *interval, cdtime_t now)
 		c_complain_once(
 			LOG_WARNING, &self.full.complaint,
 			"flowtop plugin: MaxFlows %u is too small for this host: of the last "
-			"interval %llu bytes egress and %llu bytes ingress have no flow of their own "
-			"(they are in \"other\", as unattributed; totals are exact). Raise MaxFlows "
-			"in <Plugin flowtop>, at most %u, or narrow it by <Filter>. This is said once",
+			"interval %llu bytes egress and %llu bytes ingress have no flow of their "
+			"own (they are in \"other\", as unattributed; totals are exact). Raise "
+			"MaxFlows in <Plugin flowtop>, at most %u, or narrow it by <Filter>. This "
+			"is said once",
 			self.settings.engine.max_flows,
 			(unsigned long long)ft_fold_unattributed(self.fold, FT_EGRESS).bytes,
 			(unsigned long long)ft_fold_unattributed(self.fold, FT_INGRESS).bytes,
@@ -155,9 +156,9 @@ static void watch_state(const struct ft_interval *interval, cdtime_t now)
 	if (events) {
 		self.no_state.last = now;
 		c_complain(LOG_WARNING, &self.no_state.complaint,
-			   "flowtop plugin: %llu TCP transfers of the last interval were not counted: "
-			   "the kernel gave no memory for the state of their connections. Free memory "
-			   "on this host; flowtop-health/count-no_state follows it",
+			   "flowtop plugin: %llu TCP transfers of the last interval were not "
+			   "counted: the kernel gave no memory for the state of their connections. "
+			   "Free memory on this host; flowtop-health/count-no_state follows it",
 			   (unsigned long long)events);
 	} else if (trouble_is_over(&self.no_state, now)) {
 		c_release(LOG_INFO, &self.no_state.complaint,
@@ -170,7 +171,8 @@ static void watch_memory(bool short_of_it, cdtime_t now)
 	if (short_of_it) {
 		self.memory.last = now;
 		c_complain(LOG_ERR, &self.memory.complaint,
-			   "flowtop plugin: out of memory: values of the last interval are missing");
+			   "flowtop plugin: out of memory: values of the last interval are "
+			   "missing");
 	} else if (trouble_is_over(&self.memory, now)) {
 		c_release(LOG_INFO, &self.memory.complaint,
 			  "flowtop plugin: no values have been missing for an hour");
