@@ -30,7 +30,7 @@ struct packet {
 	__u32 addresses; /* offset of the source address; the destination's follows it */
 };
 
-/* Copy from the packet: directly where it lies in one piece, else by the helper. */
+/* Copy from the packet, in one piece or not. */
 static __always_inline bool load(struct __sk_buff *skb, __u32 offset, void *to, const __u32 size)
 {
 	return bpf_skb_load_bytes(skb, offset, to, size) == 0;
