@@ -50,7 +50,7 @@ static int add_ports(struct ft_port_range *list, __u32 *count, const char *value
 {
 	const char *dash = strchr(value, '-');
 	size_t length = dash ? (size_t)(dash - value) : strlen(value);
-	unsigned long first, last;
+	unsigned long first = 0, last;
 	bool good = parse_number(value, length, 65535, &first);
 
 	last = first;
@@ -108,9 +108,11 @@ static int set_protocol(struct ft_filter *filter, const char *value, char *why, 
 
 static int set_loopback(struct ft_filter *filter, const char *value, char *why, size_t size)
 {
-	if (strcasecmp(value, "false") == 0) {
+	if (strcasecmp(value, "false") == 0 || strcasecmp(value, "no") == 0 ||
+	    strcasecmp(value, "off") == 0) {
 		filter->loopback = FT_LOOPBACK_NONE;
-	} else if (strcasecmp(value, "true") == 0) {
+	} else if (strcasecmp(value, "true") == 0 || strcasecmp(value, "yes") == 0 ||
+		   strcasecmp(value, "on") == 0) {
 		filter->loopback = FT_LOOPBACK_ANY;
 	} else if (strcasecmp(value, "only") == 0) {
 		filter->loopback = FT_LOOPBACK_ONLY;
@@ -126,7 +128,6 @@ int ft_filter_add(struct ft_filter *filter, const char *option, const char *valu
 {
 	int err = -ENOENT;
 
-	snprintf(why, size, "Pid, Tid, Process, Protocol, LocalPort, RemotePort or Loopback");
 	if (strcasecmp(option, "Pid") == 0)
 		err = add_id(filter->pid, &filter->pids, value, "process", why, size);
 	else if (strcasecmp(option, "Tid") == 0)
@@ -141,7 +142,10 @@ int ft_filter_add(struct ft_filter *filter, const char *option, const char *valu
 		err = add_ports(filter->remote_port, &filter->remote_ports, value, why, size);
 	else if (strcasecmp(option, "Loopback") == 0)
 		err = set_loopback(filter, value, why, size);
-	if (err == -E2BIG)
+	if (err == -ENOENT)
+		snprintf(why, size,
+			 "Pid, Tid, Process, Protocol, LocalPort, RemotePort or Loopback");
+	else if (err == -E2BIG)
 		snprintf(why, size, "at most %d values", FT_FILTER_VALUES);
 	return err;
 }

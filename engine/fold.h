@@ -29,11 +29,15 @@ struct ft_ephemeral_range {
 };
 
 struct ft_talker {
-	struct ft_key key;     /* folded: a port that was folded away is 0, and so is netns */
-	struct ft_owner owner; /* of the record with most bytes (both directions together) */
+	struct ft_key key; /* with FT_FOLD_FLOW a port that was folded away is 0, and so is netns */
+	/*
+	 * Of the record with most bytes, both directions together; of equal ones the first by key
+	 * (memcmp order of its bytes), whatever the order of the records.
+	 */
+	struct ft_owner owner;
 	struct ft_key example; /* the exact 5-tuple of that record */
 	struct ft_counters count[FT_DIRECTIONS];
-	uint64_t heaviest; /* bytes of that record, both directions together */
+	uint64_t heaviest; /* bytes of that record */
 	uint32_t flags;	   /* enum ft_flow_flags of that record */
 	uint32_t flows;	   /* records folded into this talker that carried traffic */
 };
@@ -51,8 +55,12 @@ struct ft_fold *ft_fold_new(enum ft_fold_key kind, struct ft_ephemeral_range eph
 /*
  * ft_fold_interval - forget the last interval, fold this one.
  * @records: @used records; records[0] is the unattributed one. Any contents are accepted: the
- *	table is memory that another side writes.
+ *	table is memory that another side writes. Counters that overflow wrap around, in talkers and
+ *	totals alike.
+ * @used: 0 is fine: nothing was counted.
  *
+ * A record that counted nothing is passed over. One without a protocol has no flow: what it counted
+ * is unattributed. The reserved bytes of a key are taken as 0.
  * Memory grows to the largest number of talkers seen and is reused from then on.
  * Returns 0, or -ENOMEM: the fold is then empty, its totals are 0, and it can be used again.
  */
@@ -72,9 +80,17 @@ void ft_fold_free(struct ft_fold *fold); /* NULL is fine */
 /*
  * ft_fold_ports - fold the client's ephemeral port out of a key (sets it to 0).
  * @key: changed in place; its netns is set to 0.
- * @flags: enum ft_flow_flags: who connected, where the probe saw it.
+ * @flags: enum ft_flow_flags: who connected, where the probe saw it. Both roles at once tell
+ *	nothing.
  * @range: decides where it did not: when exactly one of the two ports lies in the range, that one
  *	is the client's; otherwise both stay.
+ *
+ * With UDP it is the other way round: the flags decide where the range does not. There connect()
+ * only sets the peer, and servers use it too; and not every probe sees it, but a fleet's hosts
+ * should give one flow one name.
+ *
+ * A connection over loopback is two flows, one for each socket. Each keeps the server's port, one
+ * as its local and one as its remote port, so they stay two talkers.
  */
 void ft_fold_ports(struct ft_key *key, uint32_t flags, struct ft_ephemeral_range range);
 

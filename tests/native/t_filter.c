@@ -95,6 +95,48 @@ static void ports(void)
 	close_pair(t.udp);
 }
 
+/* All lists full: the most that the verifier has to walk. It must load, and let ours through. */
+static void every_option_full(void)
+{
+	static const char *const lists[] = { "Pid", "Process", "LocalPort", "RemotePort" };
+	struct ft_settings settings = {};
+	struct ledger ledger = {};
+	struct flowtop *handle;
+	struct traffic t;
+	char value[32], why[256];
+
+	for (size_t list = 0; list < sizeof(lists) / sizeof(lists[0]); list++) {
+		for (int i = 1; i <= FT_FILTER_VALUES; i++) {
+			bool last = i == FT_FILTER_VALUES;
+
+			if (list == 0)
+				snprintf(value, sizeof(value), "%d", last ? getpid() : 4194000 + i);
+			else if (list == 1)
+				snprintf(value, sizeof(value), "other%d", i);
+			else
+				snprintf(value, sizeof(value), "%d", i);
+			if (last && list)
+				snprintf(value, sizeof(value), "%s",
+					 list == 1 ? "t_filter" : "1024-65535");
+			if (ft_filter_add(&settings.filter, lists[list], value, why, sizeof(why)))
+				die(why);
+		}
+	}
+	ft_filter_add(&settings.filter, "Protocol", "tcp", why, sizeof(why));
+	ft_filter_add(&settings.filter, "Loopback", "only", why, sizeof(why));
+	settings.test.legacy = legacy;
+	handle = open_engine(&settings, probe);
+	t = make();
+	run(&t);
+	ledger_turn(&ledger, handle);
+	ok(ledger.total[FT_EGRESS].bytes == 1200 && ledger.total[FT_INGRESS].bytes == 1200,
+	   "every option with %d values: what matches the last of each passes", FT_FILTER_VALUES);
+	ledger_free(&ledger);
+	flowtop_close(handle);
+	close_pair(t.tcp);
+	close_pair(t.udp);
+}
+
 /* Another process's traffic, made and ended there. */
 static pid_t child_traffic(int *go)
 {
@@ -209,6 +251,7 @@ int main(int argc, char **argv)
 	expect_value("Process", "t_filter", 1230, 1230);
 	expect_value("Process", "t_filte", 0, 0);
 	ports();
+	every_option_full();
 	processes();
 	threads();
 	return done();

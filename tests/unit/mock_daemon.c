@@ -97,7 +97,8 @@ void plugin_log(int severity, const char *format, ...)
 	log_line(severity, text);
 }
 
-static void complain(int severity, c_complain_t *c, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void complain(int severity, c_complain_t *c,
+							   const char *format, va_list args)
 {
 	char text[8192];
 

@@ -86,6 +86,31 @@ static void bad_values_change_nothing(void **state)
 	assert_memory_equal(&filter, &empty, sizeof(filter));
 }
 
+static void words_for_loopback(void **state)
+{
+	static const struct {
+		const char *word;
+		enum ft_loopback loopback;
+	} cases[] = {
+		{ "true", FT_LOOPBACK_ANY },  { "Yes", FT_LOOPBACK_ANY },
+		{ "on", FT_LOOPBACK_ANY },    { "false", FT_LOOPBACK_NONE },
+		{ "NO", FT_LOOPBACK_NONE },   { "off", FT_LOOPBACK_NONE },
+		{ "only", FT_LOOPBACK_ONLY },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ft_filter filter = {};
+		char why[16] = "as it was";
+
+		assert_int_equal(ft_filter_add(&filter, "Loopback", cases[i].word, why,
+					       sizeof(why)),
+				 0);
+		assert_int_equal(filter.loopback, cases[i].loopback);
+		assert_string_equal(why, "as it was");
+	}
+}
+
 static void two_protocols_are_refused(void **state)
 {
 	struct ft_filter filter = {};
@@ -119,9 +144,8 @@ static void the_room_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_values),
-		cmocka_unit_test(bad_values_change_nothing),
-		cmocka_unit_test(two_protocols_are_refused),
+		cmocka_unit_test(good_values),	       cmocka_unit_test(bad_values_change_nothing),
+		cmocka_unit_test(words_for_loopback),  cmocka_unit_test(two_protocols_are_refused),
 		cmocka_unit_test(the_room_is_bounded),
 	};
 
