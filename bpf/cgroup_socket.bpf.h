@@ -50,13 +50,16 @@ static __always_inline void leader_comm(char comm[FT_COMM_LEN])
 	}
 }
 
-/* The current process acts on the socket: it is the owner from now on. */
-static __always_inline void learn_owner(struct ft_socket *socket)
+/*
+ * The current process acts on the socket: it is the owner from now on. Its command may have changed
+ * since (execve() keeps sockets), but to look at each datagram would cost more than that is worth.
+ */
+static __always_inline void learn_owner(struct ft_socket *socket, bool afresh)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct ft_owner owner = {};
 
-	if (socket->owner.pid == pid)
+	if (socket->owner.pid == pid && !afresh)
 		return;
 	owner.pid = pid;
 	owner.cgroup = bpf_get_current_cgroup_id();
@@ -78,11 +81,11 @@ int flowtop_create(struct bpf_sock *sk)
 	if (config.sock_cookie)
 		socket->netns = bpf_get_netns_cookie(sk);
 	if (config.current_sock)
-		learn_owner(socket);
+		learn_owner(socket, true);
 	return 1;
 }
 
-static __always_inline int addressed(struct bpf_sock_addr *ctx, __u32 flags)
+static __always_inline int addressed(struct bpf_sock_addr *ctx, __u32 flags, bool connects)
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct ft_socket *socket;
@@ -95,7 +98,7 @@ static __always_inline int addressed(struct bpf_sock_addr *ctx, __u32 flags)
 	if ((socket->flags & flags) != flags)
 		socket->flags |= flags;
 	if (config.current_addr)
-		learn_owner(socket);
+		learn_owner(socket, connects);
 	return 1;
 }
 
@@ -108,26 +111,26 @@ static __always_inline __u32 connects_as(const struct bpf_sock_addr *ctx)
 SEC("cgroup/connect4")
 int flowtop_connect4(struct bpf_sock_addr *ctx)
 {
-	return addressed(ctx, connects_as(ctx));
+	return addressed(ctx, connects_as(ctx), true);
 }
 
 SEC("cgroup/connect6")
 int flowtop_connect6(struct bpf_sock_addr *ctx)
 {
-	return addressed(ctx, connects_as(ctx));
+	return addressed(ctx, connects_as(ctx), true);
 }
 
 /* These two run for every sendto() with an address, on connected sockets too. */
 SEC("cgroup/sendmsg4")
 int flowtop_sendmsg4(struct bpf_sock_addr *ctx)
 {
-	return addressed(ctx, SOCKET_ADDRESSED);
+	return addressed(ctx, SOCKET_ADDRESSED, false);
 }
 
 SEC("cgroup/sendmsg6")
 int flowtop_sendmsg6(struct bpf_sock_addr *ctx)
 {
-	return addressed(ctx, SOCKET_ADDRESSED);
+	return addressed(ctx, SOCKET_ADDRESSED, false);
 }
 
 #endif /* FLOWTOP_CGROUP_SOCKET_BPF_H */

@@ -75,6 +75,7 @@ struct tcp_sock {
 	__u32 copied_seq;
 	__u32 rcv_nxt;
 	__u32 snd_una;
+	__u32 packets_out;
 	__u64 bytes_received;
 	__u32 data_segs_out;
 	__u32 data_segs_in;

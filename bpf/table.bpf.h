@@ -182,7 +182,10 @@ static __always_inline __u64 key_hash(const struct ft_key *key)
 	return hash;
 }
 
-/* Each tuple may stand in two buckets, so that none overflows before the table does. */
+/*
+ * Each tuple may stand in two buckets and goes into the one with more room: at most half of the words
+ * are in use, and so evenly that the table is full long before a pair of buckets is.
+ */
 static __always_inline struct ft_index_bucket *bucket_of(__u64 hash, bool second)
 {
 	__u32 at = (second ? hash >> 24 : hash) & config.index_mask;
@@ -220,6 +223,28 @@ static __noinline __u32 bucket_find(const struct ft_key *key, __u32 epoch, __u64
 			return slot;
 	}
 	return FT_SLOT_UNATTRIBUTED;
+}
+
+/* Words of the bucket that do not belong to this epoch. */
+static __noinline __u32 bucket_room(__u32 epoch, __u64 hash, bool second)
+{
+	struct ft_index_bucket *bucket = bucket_of(hash, second);
+	__u32 room = 0;
+
+	if (!bucket)
+		return 0;
+	for (__u32 i = 0; i < FT_INDEX_WAYS; i++) {
+		__u64 other = (READ_ONCE(bucket->word[i]) ^ INDEX_EPOCH(epoch)) >> 40;
+		__u64 negative = -other;
+
+		/*
+		 * 1 for any difference, without a branch: see key_equal(). The compiler must not see
+		 * what this comes to, or it makes the branch.
+		 */
+		asm volatile("" : "+r"(negative));
+		room += (other | negative) >> 63;
+	}
+	return room;
 }
 
 /*
@@ -269,9 +294,9 @@ static __noinline __u32 bucket_insert(const struct ft_key *key, __u32 epoch, __u
  */
 VERIFIED_ONCE __u32 find_or_claim(const struct ft_key *key, __u32 epoch, __u32 flags, bool claim)
 {
+	__u32 slot, first, second;
 	struct ft_record *record;
 	__u64 hash, word;
-	__u32 slot;
 
 	if (!key) /* for the verifier, which takes this function by itself */
 		return FT_SLOT_UNATTRIBUTED;
@@ -282,6 +307,12 @@ VERIFIED_ONCE __u32 find_or_claim(const struct ft_key *key, __u32 epoch, __u32 f
 		slot = bucket_find(key, epoch, word, hash, true);
 	if (slot || !claim)
 		return slot;
+	first = bucket_room(epoch, hash, false);
+	second = bucket_room(epoch, hash, true);
+	if (!first && !second) {
+		count_event(FT_EVENT_INDEX_FULL);
+		return FT_SLOT_UNATTRIBUTED;
+	}
 	slot = claim_slot(epoch);
 	record = slot ? record_at(epoch, slot) : 0;
 	if (!record)
@@ -289,10 +320,10 @@ VERIFIED_ONCE __u32 find_or_claim(const struct ft_key *key, __u32 epoch, __u32 f
 	record->key = *key;
 	record->flags = flags;
 	word |= slot;
-	slot = bucket_insert(key, epoch, word, hash, false);
+	slot = bucket_insert(key, epoch, word, hash, second > first);
 	if (!slot)
-		slot = bucket_insert(key, epoch, word, hash, true);
-	if (!slot)
+		slot = bucket_insert(key, epoch, word, hash, second <= first);
+	if (!slot) /* other CPUs took the last words meanwhile: once, not per packet */
 		count_event(FT_EVENT_INDEX_FULL);
 	return slot; /* if it is another's, the claimed record stays empty */
 }

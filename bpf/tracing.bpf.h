@@ -53,7 +53,7 @@ struct ft_stream {
 	__u32 segs_out;
 	__u32 segs_in;
 	__u32 flags; /* enum ft_flow_flags, enum stream_flags */
-	__u32 reserved;
+	__u32 ports; /* {local:16, remote:16}: whose state this is */
 };
 
 enum stream_flags {
@@ -82,23 +82,33 @@ struct {
 } streams SEC(".maps");
 #endif
 
-static __always_inline struct ft_stream *stream_find(struct sock *sk, bool create)
+static __always_inline struct ft_stream *stream_find(struct sock *sk)
 {
-	struct ft_stream *stream;
 #ifdef FLOWTOP_TYPED
-	stream = bpf_sk_storage_get(&streams, sk, 0, create ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+	return bpf_sk_storage_get(&streams, sk, 0, 0);
 #else
 	__u64 key = (__u64)sk;
 
-	stream = bpf_map_lookup_elem(&streams, &key);
-	if (!stream && create) {
-		struct ft_stream empty = {};
-
-		bpf_map_update_elem(&streams, &key, &empty, BPF_NOEXIST);
-		stream = bpf_map_lookup_elem(&streams, &key);
-	}
+	return bpf_map_lookup_elem(&streams, &key);
 #endif
-	if (!stream && create)
+}
+
+/*
+ * Published whole: on another CPU somebody may look for it at the same time. Who is there already
+ * stays, and is returned.
+ */
+static __always_inline struct ft_stream *stream_create(struct sock *sk, struct ft_stream *begin)
+{
+	struct ft_stream *stream;
+#ifdef FLOWTOP_TYPED
+	stream = bpf_sk_storage_get(&streams, sk, begin, BPF_SK_STORAGE_GET_F_CREATE);
+#else
+	__u64 key = (__u64)sk;
+
+	bpf_map_update_elem(&streams, &key, begin, BPF_NOEXIST);
+	stream = bpf_map_lookup_elem(&streams, &key);
+#endif
+	if (!stream)
 		count_event(FT_EVENT_NO_STATE);
 	return stream;
 }
@@ -118,6 +128,7 @@ static __always_inline void stream_forget(struct sock *sk)
 struct tcp_view {
 	__u32 state;
 	__u32 write_seq, copied_seq, rcv_nxt, snd_una, segs_out, segs_in;
+	__u32 in_flight;      /* segments sent and not acknowledged, a SYN too */
 	__u32 bytes_received; /* its lower half is enough: only differences matter */
 	bool fin_received;
 	bool orphaned; /* the last file of it is closed */
@@ -149,10 +160,16 @@ static __always_inline bool tcp_look(struct sock *sk, struct tcp_view *view)
 	view->copied_seq = FIELD(tp, copied_seq);
 	view->rcv_nxt = FIELD(tp, rcv_nxt);
 	view->snd_una = FIELD(tp, snd_una);
+	view->in_flight = FIELD(tp, packets_out);
 	view->segs_out = FIELD(tp, data_segs_out);
 	view->segs_in = FIELD(tp, data_segs_in);
 	view->bytes_received = FIELD(tp, bytes_received);
 	return true;
+}
+
+static __always_inline __u32 ports_of(const struct tcp_view *view)
+{
+	return (__u32)view->local_port << 16 | view->remote_port;
 }
 
 /* Where the application's own data ends in what was written: a FIN takes one number too. */
@@ -175,30 +192,53 @@ static __always_inline __u32 position_consumed(const struct tcp_view *view)
 }
 
 /*
- * First sight of a socket. One that is older than the probe is counted from now on. A new one is
- * counted from its first byte: what was received began at rcv_nxt - bytes_received, whatever has
- * been read of it; what was sent begins behind the SYN, which for data in a Fast Open SYN is not
- * where write_seq stands (snd_una is the SYN's own number while it is unanswered). An accepted
- * socket passes here in accept(), before its application can write.
+ * What moved between two positions. No call moves 2 GiB without releasing the socket in between, so
+ * what looks like more is less than nothing: a position that the kernel took back, as when it has
+ * no memory for a FIN. That is no traffic, and it is said.
  */
-static __always_inline void stream_begin(struct ft_stream *stream, const struct tcp_view *view,
-					 bool old)
+static __always_inline __u32 moved(__u32 now, __u32 before)
 {
+	__u32 by = now - before;
+
+	if ((__s32)by >= 0)
+		return by;
+	count_event(FT_EVENT_STEPPED_BACK);
+	return 0;
+}
+
+/*
+ * First sight of a socket: counted from here on. For a connection that is accepted that is its first
+ * byte, because it passes here in accept(), before its application can read or write. For one that
+ * connects it is the number behind the SYN, which for data in a Fast Open SYN is not where write_seq
+ * stands: snd_una is the SYN's own number while it is unanswered; what it receives begins where
+ * rcv_nxt - bytes_received will be, once it is connected.
+ *
+ * Nothing else may be taken for a beginning: flowtop_settle notes what processes have open, but
+ * there are older sockets that it cannot see, as the kernel's own, and their past is not ours.
+ *
+ * Returns false while a connect is put off until the first write (TCP_FASTOPEN_CONNECT): the
+ * numbers are not those of the connection yet.
+ */
+static __always_inline bool stream_begin(struct ft_stream *stream, const struct tcp_view *view)
+{
+	stream->ports = ports_of(view);
 	if (view->state == FT_TCP_SYN_SENT) {
 		stream->flags = FT_FLOW_CLIENT;
 		stream->written = view->snd_una + 1;
-		return;
+		return view->in_flight > 0;
 	}
 	stream->flags = STREAM_CONSUMED;
 	stream->written = position_written(view, stream);
-	if (old) {
-		stream->consumed = position_consumed(view);
+	stream->consumed = position_consumed(view);
+	if (READ_ONCE(control.settled) && !view->segs_out &&
+	    view->copied_seq == view->rcv_nxt - view->bytes_received) {
+		/* Untouched: accepted just now. Segments may have come before. */
+		stream->flags |= FT_FLOW_SERVER;
+	} else {
 		stream->segs_out = view->segs_out;
 		stream->segs_in = view->segs_in;
-	} else {
-		stream->flags |= FT_FLOW_SERVER;
-		stream->consumed = view->rcv_nxt - view->bytes_received;
 	}
+	return true;
 }
 
 static __always_inline __u64 netns_of(struct sock *sk)
@@ -279,10 +319,30 @@ static __always_inline void stream_called(struct sock *sk, const struct tcp_view
 	stream_count(sk, view, stream, &owner, bytes, packets, direction);
 }
 
+static __always_inline struct ft_stream *stream_of(struct sock *sk, const struct tcp_view *view)
+{
+	struct ft_stream *stream = stream_find(sk), begin = {};
+
+	/*
+	 * Without its socket's storage, state may outlive the socket, when the kernel skipped the
+	 * program at its end; the next socket at that address has other ports.
+	 */
+	if (stream && stream->ports != ports_of(view)) {
+		stream_forget(sk);
+		stream = 0;
+	}
+	if (stream)
+		return stream;
+	/* tcp_close() releases once more after the socket's end: nobody can use it now. */
+	if (view->orphaned || !stream_begin(&begin, view))
+		return 0;
+	return stream_create(sk, &begin);
+}
+
 /* The socket's lock is about to be released: count what moved while it was held. */
 static __always_inline void tcp_released(struct sock *sk)
 {
-	__u32 written, consumed, bytes, segs;
+	__u32 position, bytes, segs;
 	struct tcp_view view = {};
 	struct ft_stream *stream;
 
@@ -293,21 +353,14 @@ static __always_inline void tcp_released(struct sock *sk)
 		stream_forget(sk);
 		return;
 	}
-	stream = stream_find(sk, false);
-	if (!stream) {
-		/* tcp_close() releases once more after the socket's end: nobody can use it now. */
-		if (view.orphaned)
-			return;
-		stream = stream_find(sk, true);
-		if (!stream)
-			return;
-		stream_begin(stream, &view, !READ_ONCE(control.settled));
-	}
+	stream = stream_of(sk, &view);
+	if (!stream)
+		return;
 
-	written = position_written(&view, stream);
-	bytes = written - stream->written;
-	segs = view.segs_out - stream->segs_out;
-	stream->written = written;
+	position = position_written(&view, stream);
+	bytes = moved(position, stream->written);
+	segs = moved(view.segs_out, stream->segs_out);
+	stream->written = position;
 	stream->segs_out = view.segs_out;
 	if (bytes || segs)
 		stream_called(sk, &view, stream, bytes, segs, FT_EGRESS);
@@ -318,10 +371,10 @@ static __always_inline void tcp_released(struct sock *sk)
 		stream->flags |= STREAM_CONSUMED;
 		stream->consumed = view.rcv_nxt - view.bytes_received;
 	}
-	consumed = position_consumed(&view);
-	bytes = consumed - stream->consumed;
-	segs = view.segs_in - stream->segs_in;
-	stream->consumed = consumed;
+	position = position_consumed(&view);
+	bytes = moved(position, stream->consumed);
+	segs = moved(view.segs_in, stream->segs_in);
+	stream->consumed = position;
 	stream->segs_in = view.segs_in;
 	if (bytes || segs)
 		stream_called(sk, &view, stream, bytes, segs, FT_INGRESS);
@@ -329,39 +382,42 @@ static __always_inline void tcp_released(struct sock *sk)
 
 /*
  * The socket's end, wherever it comes, mostly in softirq: what runs there is not the owner. Segments
- * that left after the last call are still to be counted; bytes are not, no call can have moved any.
+ * that left after the last call are still to be counted, and what was read without a call, by the
+ * kernel itself (a socket map, MPTCP). Nothing can have been written since.
  */
 static __always_inline void tcp_destroyed(struct sock *sk)
 {
-	struct ft_stream *stream = stream_find(sk, false);
+	struct ft_stream *stream = stream_find(sk);
 	struct ft_owner unknown = {};
 	struct tcp_view view = {};
-	__u32 out, in;
+	__u32 bytes = 0, segs;
 
 	if (!stream || !tcp_look(sk, &view))
 		return;
-	out = view.segs_out - stream->segs_out;
-	in = view.segs_in - stream->segs_in;
-	if (view.remote_port && !(stream->flags & STREAM_FILTERED)) {
-		if (out)
-			stream_count(sk, &view, stream, &unknown, 0, out, FT_EGRESS);
-		if (in)
-			stream_count(sk, &view, stream, &unknown, 0, in, FT_INGRESS);
+	if (stream->ports == ports_of(&view) && !(stream->flags & STREAM_FILTERED)) {
+		segs = moved(view.segs_out, stream->segs_out);
+		if (segs)
+			stream_count(sk, &view, stream, &unknown, 0, segs, FT_EGRESS);
+		if (stream->flags & STREAM_CONSUMED)
+			bytes = moved(position_consumed(&view), stream->consumed);
+		segs = moved(view.segs_in, stream->segs_in);
+		if (bytes || segs)
+			stream_count(sk, &view, stream, &unknown, bytes, segs, FT_INGRESS);
 	}
 	stream_forget(sk);
 }
 
 /*
- * Sockets that are open when we attach: without this pass, their first event would be taken for
- * the beginning of a new connection. It runs once, over the files of all processes, so it sees
- * every network namespace.
+ * Sockets that are open when we attach: without this pass, what their first call moves would not be
+ * counted, for that is when we would begin. It runs once, over the files of all processes, so it
+ * sees every network namespace.
  */
 SEC("iter/task_file")
 int flowtop_settle(struct bpf_iter__task_file *ctx)
 {
 	struct file *file = ctx->file;
+	struct ft_stream begin = {};
 	struct tcp_view view = {};
-	struct ft_stream *stream;
 	struct socket *socket;
 	struct sock *sk;
 
@@ -377,11 +433,8 @@ int flowtop_settle(struct bpf_iter__task_file *ctx)
 	if (!sk || !tcp_look(sk, &view) || view.state == FT_TCP_LISTEN ||
 	    (view.state == FT_TCP_CLOSE && !view.remote_port))
 		return 0;
-	if (stream_find(sk, false))
-		return 0;
-	stream = stream_find(sk, true);
-	if (stream)
-		stream_begin(stream, &view, true);
+	if (!stream_find(sk) && stream_begin(&begin, &view))
+		stream_create(sk, &begin);
 	return 0;
 }
 

@@ -58,7 +58,7 @@ static uint32_t power_of_two(uint32_t least)
 	return power;
 }
 
-/* Twice as many words as records: each tuple may stand in two buckets, so none overflows first. */
+/* Twice as many words as records, so that buckets have room for an uneven spread. */
 static uint32_t index_buckets(const struct ft_settings *settings, uint32_t slots)
 {
 	if (settings->test.index_buckets)
@@ -203,8 +203,8 @@ static int iterate(const struct bpf_program *program)
 }
 
 /*
- * Note the sockets that are older than the probe, then say so: from there on a socket without state
- * is a new one. The programs already run, so a socket made meanwhile has its state from them.
+ * Note the sockets that are older than the probe, then say so: from there on an untouched socket
+ * without state is a new one. The programs already run: a socket made meanwhile has it from them.
  */
 static int settle(const struct ft_loader *loader)
 {

@@ -66,10 +66,15 @@ int ft_table_start(struct ft_table *table)
 	return 0;
 }
 
-/* The next epoch. Its low bit always changes; at the wrap 0 is stepped over with the next even. */
+/*
+ * The next epoch. Its low bit always changes. Its low 24 bits, which are what the index keeps, are
+ * never all 0: that is how a word looks that nobody has written yet.
+ */
 static uint32_t next_epoch(uint32_t epoch)
 {
-	return epoch + 1 ? epoch + 1 : 2;
+	uint32_t next = epoch + 1;
+
+	return next & 0xffffff ? next : next + 2;
 }
 
 static void flip(struct ft_table *table)

@@ -93,13 +93,14 @@ _Static_assert(sizeof(struct ft_record) == 128, "ft_record is two cache lines");
 
 /* What went wrong on the slow path, counted since the probe was opened; see control. */
 enum ft_event {
-	FT_EVENT_TABLE_FULL, /* a transfer found no free record */
-	FT_EVENT_INDEX_FULL, /* a flow found no cell in the index: its bytes are unattributed */
-	FT_EVENT_NO_STORAGE, /* the kernel refused socket storage: the transfer went by tuple */
-	FT_EVENT_NO_STATE,   /* a TCP socket without room for its sequence state: not counted */
-	FT_EVENT_MALFORMED,  /* headers that do not parse: not counted */
-	FT_EVENT_NESTED,     /* tests only (widen): a program ran on top of another on one CPU */
-	FT_EVENT_COUNT = 8,  /* room to grow without changing the layout */
+	FT_EVENT_TABLE_FULL,   /* a transfer found no free record */
+	FT_EVENT_INDEX_FULL,   /* a flow found no cell in the index: its bytes are unattributed */
+	FT_EVENT_NO_STORAGE,   /* the kernel refused socket storage: the transfer went by tuple */
+	FT_EVENT_NO_STATE,     /* a TCP socket without room for its sequence state: not counted */
+	FT_EVENT_MALFORMED,    /* headers that do not parse: not counted */
+	FT_EVENT_STEPPED_BACK, /* a TCP position went backwards: taken as no traffic */
+	FT_EVENT_NESTED,       /* tests only (widen): a program ran on top of another on one CPU */
+	FT_EVENT_COUNT = 8,    /* room to grow without changing the layout */
 };
 
 /*
@@ -111,7 +112,7 @@ struct ft_control {
 	__u32 epoch;
 	/*
 	 * 1 once sockets that are older than the probe have been noted: from then on a TCP socket
-	 * without state is a new one and is counted from its first byte.
+	 * that is new to us and untouched was accepted just now.
 	 */
 	__u32 settled;
 	__u8 pad0[56];
