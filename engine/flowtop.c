@@ -92,6 +92,11 @@ int flowtop_open(struct flowtop **out, const struct ft_settings *settings, struc
 		free(handle);
 		return err;
 	}
+	if (handle->probe == FT_PROBE_CGROUP && host.own_cgroup_ns)
+		snprintf(report->notice, sizeof(report->notice),
+			 "this process is in a cgroup namespace of its own, as in a container: only "
+			 "sockets of that part of the host are seen; start it in the host's (docker "
+			 "run --cgroupns=host) to see all");
 	*out = handle;
 	return 0;
 }

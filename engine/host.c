@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -103,6 +104,17 @@ int ft_host_cgroup2(const char *mountinfo, char *out, size_t size)
 	return err;
 }
 
+/*
+ * The first cgroup namespace has this inode on every kernel (PROC_CGROUP_INIT_INO, 4.6). In another,
+ * what looks like the hierarchy's root is a part of it.
+ */
+static bool is_own_cgroup_ns(void)
+{
+	struct stat ns;
+
+	return stat("/proc/self/ns/cgroup", &ns) == 0 && ns.st_ino != 0xEFFFFFFBU;
+}
+
 void ft_host_look(struct ft_host *host)
 {
 	uint64_t caps = effective_capabilities();
@@ -117,6 +129,7 @@ void ft_host_look(struct ft_host *host)
 	host->cap_bpf = admin || has(caps, CAP_BPF);
 	host->cap_perfmon = admin || has(caps, CAP_PERFMON);
 	host->cap_net_admin = has(caps, CAP_NET_ADMIN);
+	host->own_cgroup_ns = is_own_cgroup_ns();
 	if (ft_host_cgroup2("/proc/self/mountinfo", host->cgroup2, sizeof(host->cgroup2)))
 		host->cgroup2[0] = '\0';
 	if (uname(&name) == 0)

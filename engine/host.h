@@ -19,6 +19,7 @@ struct ft_host {
 	bool cap_bpf;	    /* CAP_BPF or CAP_SYS_ADMIN is effective */
 	bool cap_perfmon;   /* CAP_PERFMON or CAP_SYS_ADMIN */
 	bool cap_net_admin; /* CAP_NET_ADMIN */
+	bool own_cgroup_ns; /* in a cgroup namespace that is not the host's first: a container */
 	char cgroup2[256];  /* where cgroup v2 is mounted (hybrid hierarchies too), or "" */
 	char release[65];   /* uname's */
 };

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <bpf/libbpf.h>
 
@@ -60,6 +61,13 @@ static void quote(const char *text, char *out, size_t size)
 	out[used] = '\0';
 }
 
+static bool memlock_is_limited(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
 void ft_why_explain(const struct ft_why_capture *capture, enum ft_probe probe,
 		    const struct ft_host *host, int err, char *why, size_t size)
 {
@@ -71,6 +79,13 @@ void ft_why_explain(const struct ft_why_capture *capture, enum ft_probe probe,
 			 "a program that allows no other is attached at %s; see `bpftool cgroup show "
 			 "%s`, and load that one with BPF_F_ALLOW_MULTI",
 			 host->cgroup2, host->cgroup2);
+		return;
+	}
+	/* Before 5.11 maps count as locked memory, and libbpf may not raise the limit. */
+	if (err == -EPERM && strstr(said, "failed to create") && memlock_is_limited()) {
+		snprintf(why, size,
+			 "the limit of locked memory is too low for the tables on this kernel; set "
+			 "LimitMEMLOCK=infinity in the service's systemd unit");
 		return;
 	}
 	if (err == -ENOMEM) {

@@ -161,6 +161,8 @@ static void send_health(struct batch *batch)
 		   NULL);
 	send_value(batch, "count", "no_state", (double)interval->event[FT_EVENT_NO_STATE], NULL);
 	send_value(batch, "count", "malformed", (double)interval->event[FT_EVENT_MALFORMED], NULL);
+	send_value(batch, "count", "stepped_back", (double)interval->event[FT_EVENT_STEPPED_BACK],
+		   NULL);
 }
 
 unsigned int dispatch_interval(const struct dispatch_source *source, cdtime_t time)

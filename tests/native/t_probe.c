@@ -162,6 +162,51 @@ static void half_closed(void)
 	moved(&ledger, &a, FT_INGRESS, 5000, "half closed");
 }
 
+/*
+ * A connect that waits for the first write, whose data then goes with the SYN: until then the
+ * socket's numbers are not those of a connection.
+ */
+static void fast_open(void)
+{
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), queue = 8, one = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), switched, accepted;
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof(address);
+	struct ledger before = {};
+
+	/* Client and server, data in the SYN also without a cookie; in this namespace only. */
+	switched = open("/proc/sys/net/ipv4/tcp_fastopen", O_WRONLY | O_CLOEXEC);
+	if (switched < 0 || write(switched, "1543", 4) != 4) {
+		diag("Fast Open cannot be switched on here: not tested");
+		return;
+	}
+	close(switched);
+	if (bind(listener, (struct sockaddr *)&address, length) ||
+	    getsockname(listener, (struct sockaddr *)&address, &length) ||
+	    setsockopt(listener, IPPROTO_TCP, TCP_FASTOPEN, &queue, sizeof(queue)) ||
+	    listen(listener, 8) ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &one, sizeof(one)) ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &one, sizeof(one)) ||
+	    connect(fd, (struct sockaddr *)&address, length))
+		die("Fast Open");
+	ledger_turn(&before, handle);
+	ok(before.total[FT_EGRESS].bytes < 1000000, "connect() alone sends nothing: %llu",
+	   (unsigned long long)before.total[FT_EGRESS].bytes);
+	ledger_free(&before);
+	send_all(fd, 100);
+	accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	receive_all(accepted, 100);
+	send_all(accepted, 50);
+	receive_all(fd, 50);
+	ledger_turn(&ledger, handle);
+	expect_tcp(fd, accepted, 100, "data in the SYN");
+	expect_tcp(accepted, fd, 50, "data in the SYN, the answer");
+	close(fd);
+	close(accepted);
+	close(listener);
+}
+
 static void udp_case(int family, bool mapped, const char *name)
 {
 	struct pair pair = udp_pair(family, mapped);
@@ -255,6 +300,7 @@ int main(int argc, char **argv)
 	peek_and_wait();
 	half_closed();
 	blocked_across_turns();
+	fast_open();
 	udp_case(AF_INET, false, "UDP over IPv4");
 	udp_case(AF_INET6, false, "UDP over IPv6");
 	udp_case(AF_INET6, true, "UDP v4-mapped");

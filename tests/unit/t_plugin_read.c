@@ -18,7 +18,7 @@
 #define HEALTH "flowtop-health/"
 
 /* What the daemon dispatches per read without any flow. */
-#define FIXED_VALUES 16
+#define FIXED_VALUES 17
 
 /* Stands before the C library's: by it the fold asks for room. */
 static bool no_memory;
@@ -289,11 +289,13 @@ static void events_are_health(void **state)
 	fake.interval.event[FT_EVENT_NO_STORAGE] = 2;
 	fake.interval.event[FT_EVENT_NO_STATE] = 3;
 	fake.interval.event[FT_EVENT_MALFORMED] = 4;
+	fake.interval.event[FT_EVENT_STEPPED_BACK] = 5;
 	next_read();
 	assert_true(number(HEALTH "count-index_full") == 1);
 	assert_true(number(HEALTH "count-no_storage") == 2);
 	assert_true(number(HEALTH "count-no_state") == 3);
 	assert_true(number(HEALTH "count-malformed") == 4);
+	assert_true(number(HEALTH "count-stepped_back") == 5);
 	assert_int_equal(mock.lines, 1);
 	assert_int_equal(mock_logged(LOG_WARNING, "3 TCP transfers", "not counted", NULL), 1);
 }
