@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * The fentry probe: the hooks of tracing.bpf.h by BPF trampolines, the cheapest way into a kernel
- * function. Pointers are typed: fields are read by plain loads that the kernel guards, and a TCP socket's state lies in its own storage.
+ * The fentry probe: the hooks of tracing_tcp.bpf.h and tracing_udp.bpf.h by BPF trampolines, the
+ * cheapest way into a kernel function. Pointers are typed: fields are read by plain loads that the
+ * kernel guards, and a TCP socket's state lies in its own storage.
  */
 
 #include "kernel.h"
@@ -14,7 +15,8 @@
 #define FIELD(pointer, path) ((pointer)->path)
 #endif
 
-#include "tracing.bpf.h"
+#include "tracing_tcp.bpf.h"
+#include "tracing_udp.bpf.h"
 
 char _license[] SEC("license") = "Dual MIT/GPL";
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * The kprobe probe: the hooks of tracing.bpf.h by kprobes at function entry, for kernels without
- * BPF trampolines. No return probe: those have a fixed number of slots, and calls that block keep
- * them. Pointers are plain numbers here, so each field is read through a helper.
+ * The kprobe probe: the hooks of tracing_tcp.bpf.h and tracing_udp.bpf.h by kprobes at function
+ * entry, for kernels without BPF trampolines. No return probe: those have a fixed number of slots,
+ * and calls that block keep them. Pointers are plain numbers here, so each field is read through a
+ * helper.
  */
 
 #include "kernel.h"
 
 #define FIELD(pointer, path) BPF_CORE_READ(pointer, path)
 
-#include "tracing.bpf.h"
+#include "tracing_tcp.bpf.h"
+#include "tracing_udp.bpf.h"
 
 char _license[] SEC("license") = "Dual MIT/GPL";
 
